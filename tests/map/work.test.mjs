@@ -23,28 +23,33 @@ const token = "a token of some length";
 
 before(async () => {
   command = await installCommand();
-  const { folder, packageDir, put, tracker } = command;
+  const { folder, packageDir, put } = command;
   mkdirSync(join(folder, "www", "lib"), { recursive: true });
   cpSync(packageDir, join(folder, "www", "pkg"), { recursive: true });
   put("www/factor.json", '{ "factor": 3 }\n');
   put("www/lib/attempts.js", attempts);
   put("www/worker.js", script("first"));
   put("token", token);
-  const args = ["serve", "--listen", "127.0.0.1:0", "--database", "sqlite:jobs.db", "--log", "off"];
-  const site = ["--files", "/volunteer=www", "--volunteer-page", "/volunteer/"];
-  const secrets = ["--admin-token-file", "token", "--join-key", key];
-  const serving = spawn(tracker, [...args, ...site, ...secrets], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  stop = () => serving.kill();
-  const [line] = await once(createInterface({ input: serving.stdout }), "line");
-  url = line.split(" ").at(-1).replace(/\/$/, "");
+  url = await serve("jobs.db", ["--join-key", key]);
 });
 
-let stop;
+/** Starts a tracker, and resolves to its address. @type {(database: string, flags: string[]) => Promise<string>} */
+async function serve(database, flags) {
+  const args = ["serve", "--listen", "127.0.0.1:0", "--database", `sqlite:${database}`];
+  const site = ["--files", "/volunteer=www", "--volunteer-page", "/volunteer/", "--log", "off"];
+  const serving = spawn(
+    command.tracker,
+    [...args, ...site, "--admin-token-file", "token", ...flags],
+    { cwd: command.folder, stdio: ["ignore", "pipe", "inherit"] },
+  );
+  stops.push(() => serving.kill());
+  const [line] = await once(createInterface({ input: serving.stdout }), "line");
+  return line.split(" ").at(-1).replace(/\/$/, "");
+}
+
+const stops = [];
 after(() => {
-  stop?.();
+  for (const stop of stops) stop();
   command?.remove();
 });
 
@@ -72,6 +77,8 @@ const attempts = `
     const node = (name) => process.getBuiltinModule("node:" + name);
     const all = {
       read: () => node("fs").readFileSync("/etc/hostname"),
+      key: () => node("fs").readFileSync("key.json"),
+      folder: () => node("fs").writeFileSync("key.json", "{}"),
       write: () => node("fs").writeFileSync(node("os").tmpdir() + "/distcompute-evil", ""),
       link: () => node("fs").symlinkSync("/etc", "etc"),
       spawn: () => node("child_process").execSync("true"),
@@ -93,17 +100,21 @@ const attempts = `
     return succeeded;
   }`;
 
-const call = async (path, init = {}) => {
+const call = async (path, init = {}, at = url) => {
   const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(url + path, { ...init, headers });
+  const answer = await fetch(at + path, { ...init, headers });
   assert.ok(answer.ok, `${path} ${answer.status}`);
   return await answer.text();
 };
-const addJobs = (jobs) =>
-  call("/api/jobs", { method: "POST", body: jobs.map((job) => JSON.stringify(job)).join("\n") });
+const addJobs = (jobs, at = url) => {
+  const body = jobs.map((job) => JSON.stringify(job)).join("\n");
+  return call("/api/jobs", { method: "POST", body }, at);
+};
 
-async function outputs() {
-  const lines = (await call("/api/results?stage=a")).split("\n").filter((line) => line !== "");
+async function outputs(at = url) {
+  const lines = (await call("/api/results?stage=a", {}, at))
+    .split("\n")
+    .filter((line) => line !== "");
   const results = lines.map((line) => JSON.parse(line));
   return new Map(
     results.map(({ number, data }) => [number, JSON.parse(data.slice("<!json!>".length))]),
@@ -298,4 +309,60 @@ test("files of jobs are on the disk, go on after a kill, and take no memory", as
   assert.deepEqual([...new Uint8Array(await read.arrayBuffer())], [60, 0, 1, 62]);
   // Node and the scheduler alone have about 200 MB.
   assert.ok(most < 350, `${Math.round(most)} MB of memory`);
+});
+
+test("it has a key, so that it can be the operator's worker", async () => {
+  const state = ["--state", "own"];
+  const { code, output } = await command.finished([
+    "work",
+    "http://127.0.0.1:1",
+    "--show-key",
+    ...state,
+  ]);
+  assert.equal(code, 0);
+  const thumbprint = output.trim();
+  assert.match(thumbprint, /^[\w-]{43}$/);
+  command.put("checked.toml", `operator_keys = ["${thumbprint}"]\n[trust]\na = "adaptive"\n`);
+  command.put("www/worker.js", script("checked"));
+  const at = await serve("checked.db", ["--config", "checked.toml"]);
+  await addJobs(
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0],
+    ],
+    at,
+  );
+  const post = async (path, body) => {
+    const headers = { "content-type": "application/json" };
+    const request = { method: "POST", headers, body: JSON.stringify(body) };
+    const answer = await fetch(`${at}/api/${path}`, request);
+    assert.equal(answer.status, 200, path);
+    return answer;
+  };
+  // Volunteers without keys: each result of theirs waits until somebody who is believed has made it, too.
+  const { token } = await (await fetch(`${at}/api/new?nickname=Mallory&stage=a`)).json();
+  for (const lies of [true, false]) {
+    const { number, data } = await (await post("newJob", { token })).json();
+    const [input] = JSON.parse(data.replace("<!json!>", ""));
+    const right = `<!json!>${JSON.stringify(["checked", 3 * input])}`;
+    await post("completeJob", { token, number, data: lies ? "wrong" : right });
+  }
+  const [before] = (await status(at)).stages;
+  assert.deepEqual([before.waiting, before.done, before.open], [2, 0, 1]);
+
+  const { host } = new URL(at);
+  const run = start([at, "--trust-code", host, "--cores", "2", ...state]);
+  await untilTrue(
+    async () => (await status(at)).stages[0].done === 2,
+    () => run.errors,
+  );
+  const [checked] = (await status(at)).stages;
+  assert.deepEqual([checked.waiting, checked.wrong, checked.open], [0, 1, 1]);
+  for (const [number, output] of await outputs(at)) {
+    assert.deepEqual(output, ["checked", 3 * number]);
+  }
+  run.child.kill("SIGINT");
+  await run.code;
+  assert.match(run.errors, new RegExp(`The key of this volunteer: ${thumbprint}`));
 });

@@ -1,6 +1,7 @@
 // What `distcompute work` decides before anything runs, and where it keeps its work.
 
 import assert from "node:assert/strict";
+import { verify } from "node:crypto";
 import {
   appendFileSync,
   mkdtempSync,
@@ -17,6 +18,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { openStorage } from "../../../packages/distcompute/src/threads/storage.js";
+import { keyOf, pairOf, thumbprint } from "../../../packages/distcompute/src/work/key.js";
 import { readOptions } from "../../../packages/distcompute/src/work/options.js";
 import { passedOn, permissions } from "../../../packages/distcompute/src/work/permissions.js";
 import { reasonOf, statusLine } from "../../../packages/distcompute/src/work/report.js";
@@ -85,8 +87,15 @@ test("the process that runs foreign code gets as few permissions as there are", 
   const old = flags("--experimental-permission");
   assert.equal(old[0], "--experimental-permission");
   assert.deepEqual(
-    old.filter((flag) => flag.startsWith("--allow-fs-write")),
-    ["--allow-fs-write=/state/*"],
+    old.filter((flag) => flag.includes("/state")),
+    [
+      "--allow-fs-read=/state/worker-*",
+      "--allow-fs-read=/state/storage*",
+      "--allow-fs-read=/state/files*",
+      "--allow-fs-write=/state/storage*",
+      "--allow-fs-write=/state/files*",
+    ],
+    "not the key",
   );
   assert.ok(!old.includes("--allow-child-process") && !old.includes("--allow-net"));
   const latest = flags("--permission", "--experimental-permission", "--allow-net");
@@ -95,6 +104,38 @@ test("the process that runs foreign code gets as few permissions as there are", 
   assert.deepEqual(passedOn({ PATH: "/bin", TOKEN: "secret", NODE_OPTIONS: "--import=x" }), {
     PATH: "/bin",
   });
+});
+
+test("a folder has a key, which is made once and is for this user alone", async (t) => {
+  const folder = join(temporaryFolder(t), "state");
+  const made = keyOf(folder);
+  const file = join(folder, "key.json");
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  assert.deepEqual(keyOf(folder), made);
+  // RFC 8037, A.1 and A.3.
+  const known = {
+    kty: "OKP",
+    crv: "Ed25519",
+    d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+    x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+  };
+  writeFileSync(file, JSON.stringify({ ...known, x: made.x }));
+  assert.equal(thumbprint(keyOf(folder)), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+
+  const { privateKey, publicKey } = await pairOf(keyOf(folder));
+  assert.deepEqual([privateKey.extractable, publicKey.extractable], [false, true]);
+  const text = Buffer.from("text");
+  const signature = Buffer.from(await crypto.subtle.sign("Ed25519", privateKey, text));
+  assert.ok(verify(null, text, { key: known, format: "jwk" }, signature));
+
+  for (const broken of ["", "{}", '{"kty":"OKP","crv":"X25519","d":"AA","x":"AA"}', "[]"]) {
+    writeFileSync(file, broken);
+    assert.throws(
+      () => keyOf(folder),
+      /key\.json cannot be read: .* Restore the file, or delete it/,
+    );
+  }
 });
 
 test("what a project says does not control the terminal", () => {
@@ -115,7 +156,7 @@ test("what a project says does not control the terminal", () => {
 test("storage outlives the process, wherever that is killed", async (t) => {
   const file = join(temporaryFolder(t), "storage");
   const store = async () => {
-    const { indexedDB, IDBKeyRange } = openStorage(file);
+    const { indexedDB, IDBKeyRange } = openStorage(file, /** @type {any} */ ("the key"));
     const request = indexedDB.open();
     const database = await new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
@@ -142,6 +183,7 @@ test("storage outlives the process, wherever that is killed", async (t) => {
     kept.delete(["site", "c"]);
   });
   assert.deepEqual(await transact((kept) => kept.getAll(all("site"), 10)), [value, "first"]);
+  assert.equal(await transact((kept) => kept.get(["key", "site"])), "the key");
   assert.deepEqual(await transact((kept) => kept.getAll(all("site"), 1)), [value]);
   close();
   // A killed process may leave a part of a record.

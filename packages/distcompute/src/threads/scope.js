@@ -15,7 +15,7 @@ const port = parentPort;
 const events = new EventTarget();
 
 /** @type {{ script: string } & import("./worker.js").Surroundings} */
-const { script, location, storage, files, confined } = workerData;
+const { script, location, storage, files, keys, confined } = workerData;
 
 /** Stands for the class of a web worker's global object, which scripts test with `instanceof`. */
 class DedicatedWorkerGlobalScope {
@@ -51,7 +51,7 @@ if (location !== undefined) {
   const { fetch } = globalThis;
   globalThis.fetch = (input, init) => fetchFile(input) ?? fetch(input, init);
 }
-if (storage !== undefined) Object.assign(globalThis, openStorage(storage));
+if (storage !== undefined) Object.assign(globalThis, openStorage(storage, keys));
 if (files !== undefined) openCaches(files);
 
 // Stacks of errors name the places in the owner's files.

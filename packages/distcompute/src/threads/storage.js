@@ -107,11 +107,21 @@ class Log {
 /** One transaction's view of the store. */
 class ObjectStore {
   #log;
+  #keys;
   changes = [];
 
-  /** @param {Log} log */
-  constructor(log) {
+  /**
+   * @param {Log} log
+   * @param {CryptoKeyPair} [keys]
+   */
+  constructor(log, keys) {
     this.#log = log;
+    this.#keys = keys;
+  }
+
+  /** The volunteer's key, which is kept elsewhere: the client reads nothing else one by one. */
+  get([kind]) {
+    return { result: kind === "key" ? this.#keys : undefined };
   }
 
   getAll({ site }, most = Infinity) {
@@ -139,15 +149,16 @@ class ObjectStore {
  * What a worker's global object has of it.
  *
  * @param {string} file
+ * @param {CryptoKeyPair} [keys] the volunteer's key; without it there is none, and none can be made
  */
-export function openStorage(file) {
+export function openStorage(file, keys) {
   return {
     indexedDB: {
       open() {
         const request = /** @type {any} */ ({});
         setImmediate(() => {
           try {
-            request.result = database(new Log(file));
+            request.result = database(new Log(file), keys);
           } catch (error) {
             request.error = error;
             return request.onerror?.();
@@ -162,12 +173,15 @@ export function openStorage(file) {
   };
 }
 
-/** @param {Log} log */
-function database(log) {
+/**
+ * @param {Log} log
+ * @param {CryptoKeyPair} [keys]
+ */
+function database(log, keys) {
   return {
     transaction() {
       const transaction = /** @type {any} */ ({});
-      const store = new ObjectStore(log);
+      const store = new ObjectStore(log, keys);
       transaction.objectStore = () => store;
       setImmediate(() => {
         try {

@@ -13,6 +13,7 @@ export const errorKey = "distcompute:error";
  * @property {string} [location] the address that the script has for itself, if it is not its own
  * @property {string} [storage] the path of the file that stands for the browser's storage
  * @property {string} [files] the path of the folder for files of jobs, which are kept in memory otherwise
+ * @property {CryptoKeyPair} [keys] the key that stands for the one that a browser keeps for the tracker
  * @property {boolean} [confined] whether what would help a script to get around the permissions of this process is
  *   taken from it
  */

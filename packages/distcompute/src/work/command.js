@@ -11,6 +11,7 @@ import { lockFolder } from "../folder.js";
 import { LiveLine } from "../live-line.js";
 import { findProject, workerOf } from "../project.js";
 import { onSignals } from "../signals.js";
+import { keyOf, thumbprint } from "./key.js";
 import { readOptions, usage } from "./options.js";
 import { passedOn, permissions } from "./permissions.js";
 import { isFinal, printable, reasonOf, statusLine } from "./report.js";
@@ -30,6 +31,11 @@ export async function work(args) {
     console.log(usage);
     return 0;
   }
+  const folder = resolve(options.state);
+  if (options.showKey) {
+    console.log(thumbprint(keyOf(folder)));
+    return 0;
+  }
   const project = await findProject(options.url);
   const stages = options.stages ?? project.stages;
   const unknown = stages.find((stage) => !project.stages.includes(stage));
@@ -44,7 +50,6 @@ export async function work(args) {
     given: options.trusted,
     file: trustFile(),
   });
-  const folder = resolve(options.state);
   const unlock = lockFolder(folder);
   try {
     const script = new Script({ url: worker, trusted, folder });
@@ -60,6 +65,7 @@ export async function work(args) {
       location: worker.href,
       storage: join(folder, "storage"),
       files: join(folder, "files"),
+      key: keyOf(folder),
     };
     mkdirSync(wanted.files, { recursive: true, mode: 0o700 });
     return await compute({ folder, script, wanted, name: project.name });
@@ -123,6 +129,7 @@ async function compute({ folder, script, wanted, name }) {
     }
   });
   live.print(`Working for ${printable(name)} at ${wanted.url}, with ${wanted.cores} cores.`);
+  live.print(`The key of this volunteer: ${thumbprint(wanted.key)}`);
   answer({ t: "start", ...wanted });
   const code = await new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve(code ?? signal));

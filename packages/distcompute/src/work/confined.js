@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { clearCaches } from "../threads/caches.js";
 import { Cores } from "../threads/cores.js";
 import { Worker } from "../threads/worker.js";
+import { pairOf } from "./key.js";
 
 /** How often the status is sent, in milliseconds. */
 const everyMs = 250;
@@ -40,11 +41,12 @@ let cores;
 
 const handlers = {
   /** @param {any} message */
-  async start({ location, storage, files, ...wanted }) {
+  async start({ location, storage, files, key, ...wanted }) {
     clearCaches(files);
+    const keys = await pairOf(key);
     cores = await Cores.start({
       ...wanted,
-      spawn: () => new Worker(script(), { location, storage, files, confined: true }),
+      spawn: () => new Worker(script(), { location, storage, files, keys, confined: true }),
     });
     setInterval(() => cores && send({ t: "status", status: shown(cores.status) }), everyMs);
   },

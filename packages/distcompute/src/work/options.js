@@ -26,7 +26,8 @@ as Node can give it (see SECURITY.md).
   --join-key-file FILE  a file with the join key of a project that is not for everybody. It may also be at
                         the end of URL (#key=…) or in DISTCOMPUTE_JOIN_KEY
   --state DIR           where jobs and results are kept that are under way (default: .distcompute/ and the
-                        tracker's host)
+                        tracker's host), with the key by which the tracker knows this volunteer again
+  --show-key            print the key's thumbprint, which an operator names in operator_keys, and end
 
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 130 stopped at once, 1 an error.`;
 
@@ -41,6 +42,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 130 stopped at once, 1 an error.`;
  * @property {string[]} trusted hosts
  * @property {string} [joinKey]
  * @property {string} state
+ * @property {boolean} showKey
  */
 
 /**
@@ -78,6 +80,7 @@ export function readOptions(args, env = process.env, cores = availableParallelis
     trusted: values["trust-code"] ?? [],
     joinKey: keyOf(values["join-key-file"]) ?? key ?? (env.DISTCOMPUTE_JOIN_KEY || undefined),
     state: values.state ?? join(".distcompute", url.host.replaceAll(/[^\w.-]/g, "_")),
+    showKey: values["show-key"] ?? false,
   };
 }
 
@@ -105,6 +108,7 @@ function parsed(args) {
         "trust-code": { type: "string", multiple: true },
         "join-key-file": { type: "string" },
         state: { type: "string" },
+        "show-key": { type: "boolean" },
       },
     });
   } catch (error) {

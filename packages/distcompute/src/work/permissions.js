@@ -15,8 +15,8 @@ export function passedOn(env) {
 }
 
 /**
- * Node's options: it may read its own code and `folder`, write `folder`, use the network and start threads, and
- * nothing else. Empty where Node has no permission model.
+ * Node's options: it may read its own code, the script and the storage in `folder`, write the storage, use the network
+ * and start threads, and nothing else. Empty where Node has no permission model.
  *
  * @param {string} folder an absolute path
  * @param {object} [node]
@@ -30,8 +30,12 @@ export function permissions(
   const model = ["--permission", "--experimental-permission"].find((flag) => known.has(flag));
   if (model === undefined) return [];
   const own = dirname(dirname(fileURLToPath(import.meta.url)));
-  const readable = [own, client, folder].map((path) => `--allow-fs-read=${join(path, "*")}`);
-  const flags = [model, ...readable, `--allow-fs-write=${join(folder, "*")}`, "--allow-worker"];
+  // Not all of the folder: the volunteer's key is there.
+  const stored = ["storage*", "files*"].map((names) => join(folder, names));
+  const readable = [join(own, "*"), join(client, "*"), join(folder, "worker-*"), ...stored];
+  const reads = readable.map((path) => `--allow-fs-read=${path}`);
+  const writes = stored.map((path) => `--allow-fs-write=${path}`);
+  const flags = [model, ...reads, ...writes, "--allow-worker"];
   // Before Node 25, the network cannot be forbidden.
   if (known.has("--allow-net")) flags.push("--allow-net");
   // It warns that all this is experimental, and that threads are allowed.
