@@ -166,7 +166,9 @@ class Memory {
   look() {
     const all = processesBelow(process.pid);
     for (const [role, pattern] of Object.entries(roles)) {
-      const first = all.find(({ command }) => pattern.test(`${command} `));
+      // A browser's other processes have a type, and may have smaller numbers.
+      const isFirst = (command) => pattern.test(`${command} `) && !command.includes(" --type=");
+      const first = all.find(({ command }) => isFirst(command));
       if (!first) continue;
       const family = role.startsWith("browser") ? processesBelow(first.pid) : [];
       const sizes = [first, ...family].map(({ pid }) => proportionalMb(pid) ?? 0);
