@@ -79,12 +79,13 @@ export function shownRate({ mbit, bytes, mb_per_s, against_curl, grants_per_s, t
   const line = mbit ? `${mbit} Mbit/s` : "no line";
   const what =
     grants_per_s === undefined
-      ? `${bytes / 1_000} KB, ${line}: ${mb_per_s.toFixed(2)} MB/s, ${against_curl.toFixed(2)} of curl's`
+      ? `${sizeOf(bytes)}, ${line}: ${mb_per_s.toFixed(2)} MB/s, ${against_curl.toFixed(2)} of curl's`
       : `${grouped(Math.round(grants_per_s))} a second`;
   return `${what}, tracker ${tracker_mb} MB, load ${load}`;
 }
 
-const sizeOf = (bytes) => (bytes < 1e6 ? `${bytes / 1e3} KB` : `${bytes / 1e6} MB`);
+/** A number of bytes for people. */
+export const sizeOf = (bytes) => (bytes < 1e6 ? `${bytes / 1e3} KB` : `${bytes / 1e6} MB`);
 
 /** @param {{ figures: Figure[], facts: string[], how: string[], everything: boolean }} found */
 export function publish({ figures, facts, how, everything }) {

@@ -11,7 +11,7 @@ import { answer } from "../scripts/process.mjs";
 import { withS3 } from "../scripts/s3.mjs";
 import { ensureBuildTools } from "../scripts/tools.mjs";
 import { readArguments as read } from "./arguments.mjs";
-import { publish, shownRate, summary } from "./files-report.mjs";
+import { publish, shownRate, sizeOf, summary } from "./files-report.mjs";
 import { grants } from "./files/grants.mjs";
 import { openSetting } from "./files/setting.mjs";
 import { byBrowser, byCurl } from "./files/transfers.mjs";
@@ -137,9 +137,9 @@ async function buildLoad() {
 }
 
 function howText({ rounds, seconds }) {
-  const sizes = [...counts].map(([bytes, count]) => `${count} of ${bytes / 1_000} KB`).join(", ");
+  const sizes = [...counts].map(([bytes, count]) => `${count} of ${sizeOf(bytes)}`).join(", ");
   return [
-    `Medians of ${rounds} rounds, in which curl and the browser take turns: ${sizes}. Browser, tracker, store, line ` +
+    `Medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}, in which curl and the browser take turns: ${sizes}. Browser, tracker, store, line ` +
       "and benchmark share one machine and its cores.",
     "The store is moto, a Python program, so a figure without a line says more of it than of anything else.",
     `Addresses are signed for ${seconds} s a round, for 32 connections of one load generator that shares the two cores.`,
