@@ -235,7 +235,15 @@ impl Files {
     /// Returns an error if the disk had too little free with them.
     pub async fn room(&self, bytes: u64) -> Result<Option<Coming>, FileError> {
         match self.there()?.folder() {
-            Some(folder) => self.space.room(folder, bytes).await.map(Some),
+            Some(folder) => self.space.room(folder, bytes, false).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same for bytes that take the place of as many others soon.
+    async fn room_for_a_while(&self, bytes: u64) -> Result<Option<Coming>, FileError> {
+        match self.there()?.folder() {
+            Some(folder) => self.space.room(folder, bytes, true).await.map(Some),
             None => Ok(None),
         }
     }

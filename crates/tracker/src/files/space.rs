@@ -55,8 +55,14 @@ impl Space {
         }
     }
 
-    /// Reserves room for some bytes. A disk that does not say how full it is takes them.
-    pub(super) async fn room(&self, folder: &Folder, bytes: u64) -> Result<Coming, FileError> {
+    /// Reserves room for some bytes, `for_a_while` if as many are deleted soon. A disk that does not say how
+    /// full it is takes them.
+    pub(super) async fn room(
+        &self,
+        folder: &Folder,
+        bytes: u64,
+        for_a_while: bool,
+    ) -> Result<Coming, FileError> {
         let others = self.coming.fetch_add(bytes, Ordering::Relaxed);
         let coming = Coming {
             all: Arc::clone(&self.coming),
@@ -65,7 +71,14 @@ impl Space {
         let Some(disk) = disk(folder).await else {
             return Ok(coming);
         };
-        if !self.keep.leaves_room(disk.total, disk.free, others, bytes) {
+        let Disk { total, free } = disk;
+        let fits = match for_a_while {
+            true => self
+                .keep
+                .leaves_room_for_a_while(total, free, others, bytes),
+            false => self.keep.leaves_room(total, free, others, bytes),
+        };
+        if !fits {
             return Err(FileError::DiskFull {
                 free: disk.free,
                 keep: self.keep.of(disk.total),

@@ -197,17 +197,16 @@ async fn check(
     };
     // Asked before it is read, and written to a cloud.
     admitted(store.would_record(&file).await?)?;
-    // Several parts are written once more, as one file.
+    // Several parts are written once more, as one file, and deleted then.
     let coming = match cut.parts() {
         1 => None,
-        _ => files.room(upload.bytes).await?,
+        _ => files.room_for_a_while(upload.bytes).await?,
     };
     let checked = match objects.check(&place, cut, name, progress).await? {
         Check::Right(checked) => checked,
         Check::Incomplete(number) => return Err(FileError::Incomplete(number)),
         Check::WrongHash => return Err(FileError::WrongHash),
     };
-    drop(coming);
     // Recorded first: what has a row is found by the sweep, whatever happens next. No result may name it
     // until it is said to be stored.
     let recorded = store.record_file(file).await.map_err(FileError::from);
@@ -222,6 +221,7 @@ async fn check(
     files.ended(upload);
     // What is left is deleted by the sweep.
     let _ = objects.delete_upload(&place).await;
+    drop(coming);
     Ok(())
 }
 

@@ -38,6 +38,14 @@ impl KeepFree {
             _ => free.saturating_sub(coming).saturating_sub(bytes) >= self.of(total),
         }
     }
+
+    /// The same for what takes the place of as many bytes soon: half of the reserve is for it, so that what
+    /// has filled the disk otherwise can be finished.
+    #[must_use]
+    pub fn leaves_room_for_a_while(self, total: u64, free: u64, coming: u64, bytes: u64) -> bool {
+        let half = Self::Bytes(self.of(total).div_ceil(2));
+        half.leaves_room(total, free, coming, bytes)
+    }
 }
 
 impl FromStr for KeepFree {
@@ -99,5 +107,8 @@ mod tests {
         assert!(!keep.leaves_room(1_000, 50, 0, 0), "it is nearly full");
         assert!(!keep.leaves_room(1_000, 200, u64::MAX, u64::MAX));
         assert!(KeepFree::Bytes(0).leaves_room(1_000, 0, 9, 9), "no limit");
+        assert!(keep.leaves_room_for_a_while(1_000, 100, 20, 30));
+        assert!(!keep.leaves_room_for_a_while(1_000, 100, 20, 31));
+        assert!(KeepFree::Bytes(0).leaves_room_for_a_while(1_000, 0, 9, 9));
     }
 }
