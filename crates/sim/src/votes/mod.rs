@@ -203,7 +203,7 @@ impl World {
         self.runtime.block_on(async {
             while matches!(store.end_leases(LEASE_MS).await, Ok(1..)) {}
             while matches!(store.drop_missed(10 * LEASE_MS).await, Ok(1..)) {}
-            while matches!(store.recall().await, Ok(1..)) {}
+            while matches!(store.recall(128).await, Ok(1..)) {}
             while matches!(store.reconsider(trust).await, Ok(1..)) {}
         });
     }

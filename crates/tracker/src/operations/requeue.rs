@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     clock::Millis,
-    operations::turns::Turns,
+    operations::turns::{Pieces, Turns},
     rules::times,
-    store::{
-        Action, REQUEUED_AT_ONCE, RequeueFilter, States, Store, StoreError, ToRequeue, Whereabouts,
-    },
+    store::{Action, RequeueFilter, States, Store, StoreError, ToRequeue, Whereabouts},
 };
 
 /// How many numbers a dry run lists.
@@ -141,12 +139,16 @@ pub async fn requeue(
         store.correct_times().await?;
     }
     let (mut requeued, mut others) = (0, named(filter));
+    let mut pieces = Pieces::new(turns);
     for part in store.parts(filter).await? {
         let found = store.to_requeue(filter, &part).await?;
         found.iter().for_each(|one| forget(&mut others, one));
-        for jobs in found.chunks(REQUEUED_AT_ONCE) {
-            let jobs = jobs.iter().map(|one| one.job).collect();
-            requeued += turns.after(store.requeue_jobs(jobs)).await?;
+        let mut left = found.as_slice();
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at(pieces.rows().min(left.len()));
+            left = rest;
+            let jobs = piece.iter().map(|one| one.job).collect();
+            requeued += pieces.after(store.requeue_jobs(jobs)).await?;
         }
     }
     store

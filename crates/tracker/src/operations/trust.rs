@@ -1,7 +1,10 @@
 //! What the operator does about volunteers whose results are checked.
 
 use crate::{
-    operations::{requeue, turns::Turns},
+    operations::{
+        requeue,
+        turns::{Pieces, Turns},
+    },
     rules::trust,
     store::{Action, RequeueFilter, Store, StoreError, Which},
 };
@@ -34,12 +37,29 @@ pub async fn revert(
         ..RequeueFilter::default()
     };
     let outcome = requeue::requeue(store, &filter, who, turns).await?;
-    while turns.after(store.recall()).await? > 0 {}
+    recall(store, &mut Pieces::new(turns)).await?;
     let known = store.trusted(&Which::Volunteer(volunteer)).await?;
     Ok(Reverted {
         jobs: outcome.requeued,
         on_hold: known.iter().any(|row| row.on_hold),
     })
+}
+
+/// Makes results again whose volunteer was found wrong, until none is left. Returns how many rows were looked at. What
+/// is left to do is stored, so that it goes on after a crash.
+///
+/// # Errors
+/// Returns an error if the database fails; what was done before stays done.
+pub async fn recall(store: &dyn Store, pieces: &mut Pieces) -> Result<u64, StoreError> {
+    let mut all = 0;
+    loop {
+        let rows = u32::try_from(pieces.rows()).unwrap_or(u32::MAX);
+        let found = pieces.after(store.recall(rows)).await?;
+        if found == 0 {
+            return Ok(all);
+        }
+        all += found;
+    }
 }
 
 /// Ends the hold of the volunteer with a key, who then begins anew, and logs that. Returns whether it

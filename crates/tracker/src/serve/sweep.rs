@@ -1,11 +1,15 @@
 //! The periodic sweeps for silent workers and expired leases. `rules::sweeps` decides when they
 //! run.
 
-use tokio::{task, time};
+use tokio::time;
 
 use crate::{
     clock::Millis,
     files::{self, sweep::Swept},
+    operations::{
+        trust::recall,
+        turns::{Pieces, Turns},
+    },
     rules::{
         sweeps::{self, Schedule},
         trust::Trust,
@@ -62,12 +66,11 @@ async fn drop_missed(app: &App, started: time::Instant) {
 /// Makes results again whose volunteer was found wrong, and puts jobs back whose opinions are of no use
 /// any more. Volunteers' calls take turns with it.
 async fn follow_trust(app: &App, trust: Trust) {
-    while more(
-        app.store.recall().await,
+    let mut pieces = Pieces::new(Turns::Fair);
+    more(
+        recall(app.store.as_ref(), &mut pieces).await,
         "looked at results to be made again",
-    ) {
-        task::yield_now().await;
-    }
+    );
     let what = "put jobs back whose opinions are of an earlier version";
     while more(app.store.reconsider(trust).await, what) {}
 }

@@ -83,8 +83,8 @@ pub enum StoreError {
 pub const REQUEUED_AT_ONCE: usize = 256;
 const EXAMINED_AT_ONCE: usize = 2_048;
 
-/// How many results are taken back in one transaction.
-const RECALLED_AT_ONCE: u32 = 128;
+/// How many jobs are put back from the lane in one transaction.
+const RECONSIDERED_AT_ONCE: u32 = 128;
 
 /// The jobs, the workers and the operator's log. Tokens and lease secrets are passed in as they
 /// are; only their fingerprints are stored.
@@ -305,10 +305,10 @@ pub trait Store: FileRows {
     }
 
     /// Makes some results again that count on the word of a volunteer alone of whom another result was
-    /// found wrong. Returns how many rows were looked at; 0 if there is no such volunteer.
-    async fn recall(&self) -> Result<u64, StoreError> {
+    /// found wrong, at most `limit`. Returns how many rows were looked at; 0 if there is no such volunteer.
+    async fn recall(&self, limit: u32) -> Result<u64, StoreError> {
         let trust = self.writer().trust();
-        match self.doubted(trust, RECALLED_AT_ONCE).await? {
+        match self.doubted(trust, limit).await? {
             Some(recalled) => self.writer().settle(Operation::Recall(recalled)).await,
             None => Ok(0),
         }
@@ -320,10 +320,10 @@ pub trait Store: FileRows {
         let mut found = Vec::new();
         for (stage, policy) in Stage::ALL.into_iter().zip(trust.policies) {
             let version = (policy != Policy::Off).then_some(trust.version);
-            found.extend(self.stale(stage, version, RECALLED_AT_ONCE).await?);
+            found.extend(self.stale(stage, version, RECONSIDERED_AT_ONCE).await?);
             // The operator's worker would have decided.
             if trust.operators.is_empty() {
-                found.extend(self.undecided(stage, RECALLED_AT_ONCE).await?);
+                found.extend(self.undecided(stage, RECONSIDERED_AT_ONCE).await?);
             }
         }
         if found.is_empty() {

@@ -183,7 +183,7 @@ impl Given {
     }
 
     async fn settle_all(&self) {
-        while self.store.recall().await.expect("recalled") > 0 {}
+        while self.store.recall(128).await.expect("recalled") > 0 {}
     }
 }
 
