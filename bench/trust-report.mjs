@@ -9,7 +9,10 @@ import { page, shown, table, verdicts, write } from "./figures.mjs";
  */
 
 /** Liars that help each other. Nothing but the operator's worker finds those that confirm each other. */
-const together = ["pairs", "one clique", "a clique that chooses"];
+const together = [
+  ...["pairs", "one clique", "a clique that chooses"],
+  ...["wrong in 1 %, careful", "wrong in 5 %, careful"],
+];
 
 /**
  * @param {Partial<Figure>} wanted

@@ -53,6 +53,7 @@ contract_with! { make:
     a_volunteer_is_held_by_the_operator_and_begins_anew: contract::trust::rules("adaptive:10");
     who_confirms_whom_is_not_theirs_to_choose_and_no_job_starves: contract::trust::rules("adaptive:1");
     the_order_of_granted_jobs_does_not_tell_which_are_checks: contract::trust::rules("adaptive:1");
+    jobs_are_begun_in_a_random_order_that_numbers_do_not_tell: contract::trust::rules("adaptive:1");
     those_without_a_key_are_always_checked_and_confirm_nobody: contract::trust::rules("adaptive:2");
     what_a_volunteer_on_hold_has_confirmed_is_looked_at_again: contract::trust::rules("adaptive:1");
     a_key_is_on_hold_where_it_has_handed_nothing_in: contract::trust::rules("adaptive:1");

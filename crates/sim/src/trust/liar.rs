@@ -26,7 +26,8 @@ pub enum Liar {
     Rubbish,
     /// This share of the outputs is wrong.
     Sometimes(f64),
-    /// The same, but never in a job on which somebody has an opinion, as far as its number tells.
+    /// The same, but never in a job that one of them has executed before, which they tell each other: it is a check.
+    /// The number of a job tells nothing else, because jobs are begun in a random order.
     Careful(f64),
     /// The outputs are right until the liar could be established, and wrong from then on.
     Sleeper,
@@ -74,12 +75,13 @@ impl Liar {
         self == Self::HitAndLeave && done >= WORKS + HITS
     }
 
-    /// The output for a job after `done` executions. `others` are the outputs of others for it.
-    pub(crate) fn output(self, done: u32, others: &[u32], random: &mut Rng) -> u32 {
+    /// The output for a job after `done` executions. `others` are the outputs of others for it, `is_check` is whether
+    /// the liars know that there are any.
+    pub(crate) fn output(self, done: u32, others: &[u32], is_check: bool, random: &mut Rng) -> u32 {
         let lies = match self {
             Self::Rubbish | Self::Fast | Self::Flagger => true,
             Self::Sometimes(share) => random.next_f64() < share,
-            Self::Careful(share) => others.is_empty() && random.next_f64() < share,
+            Self::Careful(share) => !is_check && random.next_f64() < share,
             Self::Sleeper => done >= SLEEPS,
             Self::HitAndLeave => done >= WORKS,
             Self::Clique(number) => {

@@ -221,7 +221,12 @@ impl<'s> Project<'s> {
         };
         let others: Vec<u32> = self.jobs[job].opinions.iter().map(|one| one.1).collect();
         let Key { liar, done, .. } = self.keys[key];
-        let output = liar.map_or(RIGHT, |liar| liar.output(done, &others, &mut self.random));
+        let is_liars = |by: &By| matches!(by, By::Key(key) if self.keys[*key].liar.is_some());
+        let mut opinions = self.jobs[job].opinions.iter();
+        let is_check = opinions.any(|(by, _)| is_liars(by));
+        let output = liar.map_or(RIGHT, |liar| {
+            liar.output(done, &others, is_check, &mut self.random)
+        });
         self.executions += 1;
         self.keys[key].done += 1;
         self.jobs[job].opinions.push((By::Key(key), output));

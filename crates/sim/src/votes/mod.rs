@@ -278,9 +278,10 @@ impl World {
             return Work::Flagged;
         }
         let done = person.done - 1;
-        let output = person
-            .liar
-            .map_or(RIGHT, |liar| liar.output(done, &others, &mut self.random));
+        let is_check = !others.is_empty();
+        let output = person.liar.map_or(RIGHT, |liar| {
+            liar.output(done, &others, is_check, &mut self.random)
+        });
         self.said.entry(key).or_default().push(output);
         Work::Done(if output == RIGHT {
             format!("{input} {stage}")

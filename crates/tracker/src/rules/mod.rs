@@ -22,6 +22,7 @@ pub mod link;
 pub mod log_limit;
 pub mod names;
 pub mod nonce;
+pub mod order;
 pub mod payload;
 pub mod proof;
 pub mod quotas;

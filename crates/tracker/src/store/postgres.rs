@@ -103,8 +103,9 @@ impl PostgresStore {
 
     /// The writer's frequent statements, for the test that examines their query plans.
     #[doc(hidden)]
-    pub const WRITER_STATEMENTS: [&str; 9] = [
+    pub const WRITER_STATEMENTS: [&str; 10] = [
         load::QUEUE,
+        load::DRAW,
         load::WORKERS,
         load::JOBS,
         load::LEASES,

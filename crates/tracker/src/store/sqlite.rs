@@ -175,8 +175,11 @@ impl SqliteStore {
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 52] = [
+    pub const HOT_STATEMENTS: [&str; 55] = [
         load::HEADS,
+        load::FIRST_PLACE,
+        load::LAST_PLACE,
+        load::FROM_PLACE,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
         load::IDLE,

@@ -31,8 +31,8 @@ use crate::{
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
-        lane,
-        trust::Trust,
+        lane, order,
+        trust::{Policy, Trust},
     },
     store::{
         Input, StoreError, column,
@@ -218,6 +218,23 @@ pub(super) const QUEUE: &str = concat!(
     job_columns!(),
     " from jobs j where j.stage = $1 and j.state = 'open' \
      order by j.position limit $2 for update skip locked"
+);
+
+/// Jobs of a queue: for each of some shares of 1 the next one from there on, within a stretch of places.
+pub(super) const DRAW: &str = concat!(
+    "with first as (select position from jobs where stage = $1 and state = 'open' \
+         order by position limit 1), \
+     last as (select position from jobs where stage = $1 and state = 'open' \
+         and position < (select position from first) + $3 order by position desc limit 1) \
+     select ",
+    job_columns!(),
+    " from jobs j where j.number = any(array( \
+         select (select q.number from jobs q where q.stage = $1 and q.state = 'open' \
+             and q.position >= (select position from first) + floor(drawn.share \
+                 * (1 + (select position from last) - (select position from first)))::bigint \
+             order by q.position limit 1) \
+         from unnest($2::float8[]) as drawn (share))) \
+     and j.stage = $1 and j.state = 'open' order by j.number for update of j skip locked"
 );
 
 /// The key of the advisory lock for the table of bans: its name in ASCII, as a number.
@@ -859,12 +876,16 @@ async fn queues(
         if asked == 0 {
             continue;
         }
-        let mut jobs = head(connection, stage, asked).await?;
+        let is_drawn = wanted
+            .trust
+            .is_some_and(|trust| trust.policy(stage) != Policy::Off);
+        let dice = is_drawn.then_some(read.dice);
+        let mut jobs = next(connection, stage, asked, dice).await?;
         let mut whole = jobs.len() < asked;
         if !whole && jobs.iter().any(Job::has_past) {
             // The workers that ask may have given some of these jobs back and should get others, so
             // more are read.
-            jobs = head(connection, stage, asked + LOOK_AHEAD).await?;
+            jobs = next(connection, stage, asked + LOOK_AHEAD, dice).await?;
             whole = jobs.len() < asked + LOOK_AHEAD;
         }
         read.queues[stage.index()] = Queue {
@@ -874,6 +895,38 @@ async fn queues(
         add_jobs(read, jobs);
     }
     Ok(())
+}
+
+/// Open jobs of a stage: the first ones, or with `dice` in a random order.
+async fn next(
+    connection: &mut PgConnection,
+    stage: Stage,
+    count: usize,
+    dice: Option<u64>,
+) -> Result<Vec<Job>, StoreError> {
+    let Some(dice) = dice else {
+        return head(connection, stage, count).await;
+    };
+    let shares: Vec<f64> = order::shares(dice).take(order::tries(count)).collect();
+    let rows = sqlx::query(DRAW)
+        .bind(column(stage))
+        .bind(&shares)
+        .bind(order::STRETCH)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut jobs: Vec<Job> = rows.iter().map(job).collect::<Result<_, _>>()?;
+    if jobs.len() < count {
+        // Of few jobs most are drawn more than once.
+        let known: BTreeSet<i64> = jobs.iter().map(|job| job.number).collect();
+        let others = head(connection, stage, count).await?;
+        let new = others
+            .into_iter()
+            .filter(|job| !known.contains(&job.number));
+        jobs.extend(new);
+    }
+    order::shuffle(&mut jobs, dice);
+    jobs.truncate(count);
+    Ok(jobs)
 }
 
 async fn head(

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use distcompute_protocol::Stage;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 use super::rows;
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
-        lane,
-        trust::Trust,
+        lane, order,
+        trust::{Policy, Trust},
     },
     store::{
         Input, StoreError, column,
@@ -83,6 +83,20 @@ pub(super) const HEADS: &str = concat!(
     "select ",
     job_columns!(),
     " from jobs j where j.stage = ? and j.state = 'open' order by j.position, j.number limit ?",
+);
+
+/// The first place of a queue, and the last one that is below another place.
+pub(super) const FIRST_PLACE: &str = "select position from jobs where stage = ? and state = 'open' \
+    order by position limit 1";
+pub(super) const LAST_PLACE: &str = "select position from jobs where stage = ? and state = 'open' \
+    and position < ? order by position desc limit 1";
+
+/// The first job of a queue from a place on.
+pub(super) const FROM_PLACE: &str = concat!(
+    "select ",
+    job_columns!(),
+    " from jobs j where j.stage = ? and j.state = 'open' and j.position >= ? \
+     order by j.position, j.number limit 1",
 );
 
 /// The opinions on a job that wait or count alone.
@@ -504,12 +518,19 @@ fn heads(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
         if limit == 0 {
             continue;
         }
-        let mut jobs = head(on, stage, limit)?;
+        let is_drawn = wanted
+            .trust
+            .is_some_and(|trust| trust.policy(stage) != Policy::Off);
+        let next = |limit: usize| match is_drawn {
+            true => draw(on, stage, limit, read.dice),
+            false => head(on, stage, limit),
+        };
+        let mut jobs = next(limit)?;
         let avoided = avoided(on, &jobs)?;
         if !avoided.is_empty() && jobs.len() == limit {
             // Some of these jobs avoid the volunteers that ask, so more are read as alternatives.
             limit += LOOK_AHEAD;
-            jobs = head(on, stage, limit)?;
+            jobs = next(limit)?;
             read.avoided.extend(self::avoided(on, &jobs)?);
         } else {
             read.avoided.extend(avoided);
@@ -548,6 +569,45 @@ fn sizes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
 fn head(on: &Connection, stage: Stage, limit: usize) -> Result<Vec<Job>, StoreError> {
     let which = (column(stage), signed(limit as u64));
     each(on, HEADS, [which], rows::job)
+}
+
+/// Open jobs of a stage in a random order, all of them if there are fewer than `limit`.
+fn draw(on: &Connection, stage: Stage, limit: usize, dice: u64) -> Result<Vec<Job>, StoreError> {
+    let place = |statement, end: Option<i64>| {
+        let mut statement = on.prepare_cached(statement)?;
+        let found = match end {
+            None => statement.query_row([column(stage)], |row| row.get::<_, i64>(0)),
+            Some(end) => statement.query_row((column(stage), end), |row| row.get(0)),
+        };
+        Ok::<_, StoreError>(found.optional()?)
+    };
+    let Some(first) = place(FIRST_PLACE, None)? else {
+        return Ok(Vec::new());
+    };
+    let end = first.saturating_add(order::STRETCH);
+    let last = place(LAST_PLACE, Some(end))?.unwrap_or(first);
+    let (mut jobs, mut known) = (Vec::new(), BTreeSet::new());
+    let mut from = on.prepare_cached(FROM_PLACE)?;
+    // Of few jobs most are drawn more than once.
+    for share in order::shares(dice).take(order::tries(limit)) {
+        if jobs.len() == limit {
+            return Ok(jobs);
+        }
+        let key = (column(stage), order::place(share, first, last));
+        let mut rows = from.query(key)?;
+        if let Some(row) = rows.next()? {
+            let job = rows::job(row)?;
+            if known.insert(job.number) {
+                jobs.push(job);
+            }
+        }
+    }
+    let mut others = head(on, stage, limit)?;
+    others.retain(|job| known.insert(job.number));
+    order::shuffle(&mut others, dice);
+    jobs.extend(others);
+    jobs.truncate(limit);
+    Ok(jobs)
 }
 
 /// Which volunteers work, ask for jobs and fail, at the stages where that matters.
