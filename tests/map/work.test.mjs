@@ -358,7 +358,7 @@ test("it has a key, so that it can be the operator's worker", async () => {
     () => run.errors,
   );
   const [checked] = (await status(at)).stages;
-  assert.deepEqual([checked.waiting, checked.wrong, checked.open], [0, 1, 1]);
+  assert.deepEqual([checked.waiting ?? 0, checked.wrong, checked.open], [0, 1, 1]);
   for (const [number, output] of await outputs(at)) {
     assert.deepEqual(output, ["checked", 3 * number]);
   }
