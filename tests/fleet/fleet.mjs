@@ -11,7 +11,7 @@ import { sizesOf, stages, startSetting } from "./setting.mjs";
 import { Report, Volunteer } from "./volunteer.mjs";
 
 /** How long nothing may be accepted before the run is given up, besides the time in which the store is away. */
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 
 /** How long a tracker, and the database, are away. */
 const awayMs = 3_000;

@@ -21,8 +21,10 @@ export const seeds = {
   b: (number) => ({ given: `a ${number}`, made: `b ${number}` }),
 };
 
-/** A call that takes longer than this is repeated. */
+/** How long a call may take before it is repeated, in milliseconds, and the slowest transfer that is waited for, in
+ * bytes a millisecond: as the client does. Many transfers at a time that were given up too early would never end. */
 const callMs = 60_000;
+const slowest = 8;
 
 /** The waits before a call is repeated, in milliseconds. They double, and are random within. */
 const pause = { first: 200, most: 4_000 };
@@ -126,7 +128,7 @@ export class Volunteer {
   }
 
   async #fetch({ $file, bytes, url }) {
-    const { status, body } = await this.#ask(new URL(url, `${this.url}/`), {});
+    const { status, body } = await this.#ask(new URL(url, `${this.url}/`), {}, bytes);
     if (status !== 200) throw new Error(`${$file} was answered ${status}.`);
     if (body.length !== bytes || nameOf(body) !== $file)
       this.report.faults.push(`${$file} has other bytes.`);
@@ -169,7 +171,7 @@ export class Volunteer {
 
   /** Sends a part. If its address is not taken any more, the tracker will say that the part is missing. */
   async #send({ url, headers }, body) {
-    await this.#ask(new URL(url, `${this.url}/`), { method: "PUT", headers, body });
+    await this.#ask(new URL(url, `${this.url}/`), { method: "PUT", headers, body }, body.length);
   }
 
   async #register(stage) {
@@ -200,13 +202,14 @@ export class Volunteer {
     return status === 200 ? { status, ...JSON.parse(text) } : { status, code };
   }
 
-  /** Sends a request until it is answered by somebody who can. */
-  async #ask(url, { headers = {}, ...init }) {
+  /** Sends a request until it is answered by somebody who can. `bytes` is what is transferred with it. */
+  async #ask(url, { headers = {}, ...init }, bytes = 0) {
+    const limitMs = Math.round(callMs + bytes / slowest);
     const from = String(url).startsWith(this.url) ? { "x-forwarded-for": this.address } : {};
     for (let failures = 0; ; failures++) {
       let wait = Math.min(pause.first * 2 ** failures, pause.most) * (0.5 + Math.random() / 2);
       try {
-        const signal = AbortSignal.any([this.signal, AbortSignal.timeout(callMs)]);
+        const signal = AbortSignal.any([this.signal, AbortSignal.timeout(limitMs)]);
         const answer = await fetch(url, { ...init, headers: { ...headers, ...from }, signal });
         const { status } = answer;
         const body = Buffer.from(await answer.arrayBuffer());
