@@ -859,7 +859,8 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
         );
         if code.is_empty() {
             assert!(world.over.is_empty(), "{:?}", world.over);
-            assert!(waits.len() > 40, "{waits:?}");
+            // What waited for a tracker that was away goes on at once.
+            assert!(away || waits.len() > 40, "{waits:?}");
         } else {
             assert!(waits.len() < 30, "{waits:?}");
             let [(_, Outcome::Failed(why))] = &world.over[..] else {
