@@ -200,7 +200,7 @@ impl Cloud {
         size: u64,
     ) -> Result<Option<Bytes>, ObjectError> {
         // Never more than was said is read. A range of an empty object cannot be asked for.
-        let range = (size > 0).then(|| GetRange::Bounded(0..size));
+        let range = (size > 0).then_some(GetRange::Bounded(0..size));
         let options = GetOptions::new().with_range(range);
         let got = match self
             .store
