@@ -99,8 +99,18 @@ export async function sweep(setting, named, orphan) {
   const missing = [...named.keys()].filter((name) => !files.includes(name));
   if (missing.length > 0) throw new Failure(`The store lacks ${missing.join(", ")}.`);
   for (const tracker of trackers) await tracker.stop();
-  // Grants that are over are forgotten, and parts deleted.
-  await laterBy(setting, 72, async () => (await store.list("uploads")).length === 0);
+  // Parts are deleted, and after them grants that are over are forgotten, which dooms the files that had no other.
+  const isDoomed = async () => {
+    const counted = await setting.sql(
+      "select 'doomed: ' || count(*) from files where doomed_at is not null",
+    );
+    return /doomed: [1-9]/.test(counted.stdout);
+  };
+  await laterBy(
+    setting,
+    72,
+    async () => (await store.list("uploads")).length === 0 && (await isDoomed()),
+  );
   // Files are deleted an hour after the last that named them.
   await laterBy(setting, 74, async () => (await store.list("files")).length === named.size);
   const left = (await store.list("files")).filter((name) => !named.has(name));
