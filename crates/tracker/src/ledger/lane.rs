@@ -33,7 +33,7 @@ impl UnitOfWork {
             stage,
             version: first.version.clone(),
             disputed: is_disputed,
-            place: (self.bits() >> 1) as i64,
+            place: (self.dice.bits() >> 1) as i64,
             volunteer: first.volunteer.clone(),
             at: self.now,
         };

@@ -37,7 +37,7 @@ impl UnitOfWork {
         let count = count.min(self.lease_ids.len());
         let mut ids: Vec<i64> = self.lease_ids.drain(..count).rev().collect();
         if self.is_checked_for(worker) {
-            self.shuffle(&mut ids);
+            self.dice.shuffle(&mut ids);
         }
         ids
     }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    rules::{allowance::GroupTotals, attempts::THERE, names},
+    rules::{allowance::GroupTotals, attempts::THERE, dice::Dice, names},
 };
 
 /// The maximum total size of inputs that one group grants, in bytes, not counting one job per
@@ -84,7 +84,7 @@ pub(super) struct UnitOfWork {
     pub(super) names_retractions: bool,
     /// Since when the application has its version.
     pub(super) version_since: Millis,
-    pub(super) dice: u64,
+    pub(super) dice: Dice,
     changed_jobs: BTreeMap<i64, Option<i64>>,
     changed_workers: BTreeSet<i64>,
     changed_leases: BTreeSet<i64>,
@@ -187,7 +187,7 @@ impl UnitOfWork {
             audits: read.audits,
             names_retractions: rules.trust.is_on() || read.version.1 > 0,
             version_since: if is_new { read.now } else { read.version.1 },
-            dice: read.dice,
+            dice: Dice::new(read.dice),
             changed_jobs: BTreeMap::new(),
             changed_workers: BTreeSet::new(),
             changed_leases: BTreeSet::new(),

@@ -62,27 +62,6 @@ impl UnitOfWork {
         sum.looked = by.looked.or(sum.looked);
     }
 
-    /// A number from 0 to 1 that nobody can guess (SplitMix64).
-    fn draw(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    pub(super) fn bits(&mut self) -> u64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.dice;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Puts numbers into a random order.
-    pub(super) fn shuffle(&mut self, numbers: &mut [i64]) {
-        for last in (1..numbers.len()).rev() {
-            let other = (self.draw() * (last + 1) as f64) as usize;
-            numbers.swap(last, other.min(last));
-        }
-    }
-
     // Opinions.
 
     /// The opinions on a job that wait, in the order of their leases.
@@ -272,8 +251,8 @@ impl UnitOfWork {
         }
         self.with_worker(lease.worker, |worker| worker.completed += 1);
         self.note_work(lease.worker);
-        let counts =
-            votes == 0 && (is_own || self.draw() >= trust::check_probability(policy, &record));
+        let counts = votes == 0
+            && (is_own || self.dice.share() >= trust::check_probability(policy, &record));
         let state = match (counts, is_own) {
             (false, _) => OpinionState::Waiting,
             (true, false) => OpinionState::Alone,

@@ -8,6 +8,7 @@ pub mod bans;
 pub mod brace;
 pub mod browser;
 pub mod byte_range;
+pub mod dice;
 pub mod estimate;
 pub mod fetch_metadata;
 pub mod file_grants;

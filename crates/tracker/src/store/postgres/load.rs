@@ -907,7 +907,8 @@ async fn next(
     let Some(dice) = dice else {
         return head(connection, stage, count).await;
     };
-    let shares: Vec<f64> = order::shares(dice).take(order::tries(count)).collect();
+    let mut dice = order::dice(dice);
+    let shares: Vec<f64> = (0..order::tries(count)).map(|_| dice.share()).collect();
     let rows = sqlx::query(DRAW)
         .bind(column(stage))
         .bind(&shares)
@@ -924,7 +925,7 @@ async fn next(
             .filter(|job| !known.contains(&job.number));
         jobs.extend(new);
     }
-    order::shuffle(&mut jobs, dice);
+    dice.shuffle(&mut jobs);
     jobs.truncate(count);
     Ok(jobs)
 }

@@ -589,11 +589,12 @@ fn draw(on: &Connection, stage: Stage, limit: usize, dice: u64) -> Result<Vec<Jo
     let (mut jobs, mut known) = (Vec::new(), BTreeSet::new());
     let mut from = on.prepare_cached(FROM_PLACE)?;
     // Of few jobs most are drawn more than once.
-    for share in order::shares(dice).take(order::tries(limit)) {
+    let mut dice = order::dice(dice);
+    for _ in 0..order::tries(limit) {
         if jobs.len() == limit {
             return Ok(jobs);
         }
-        let key = (column(stage), order::place(share, first, last));
+        let key = (column(stage), order::place(dice.share(), first, last));
         let mut rows = from.query(key)?;
         if let Some(row) = rows.next()? {
             let job = rows::job(row)?;
@@ -604,7 +605,7 @@ fn draw(on: &Connection, stage: Stage, limit: usize, dice: u64) -> Result<Vec<Jo
     }
     let mut others = head(on, stage, limit)?;
     others.retain(|job| known.insert(job.number));
-    order::shuffle(&mut others, dice);
+    dice.shuffle(&mut others);
     jobs.extend(others);
     jobs.truncate(limit);
     Ok(jobs)
